@@ -24,11 +24,6 @@ export const isTextOrNull: Check = {
   accepts: (value) => value === null || isWellFormedText.accepts(value),
   expected: isWellFormedText.expected,
 };
-/** For the core, which takes no `null`. */
-export function detailsOf({ address, userAgent }: ClientDetails): { address: string | undefined; userAgent: string | undefined } {
-  return { address: address ?? undefined, userAgent: userAgent ?? undefined };
-}
-
 export const isFlag: Check = { accepts: (value) => typeof value === 'boolean', expected: 'true or false' };
 export const isFunction: Check = { accepts: (value) => typeof value === 'function', expected: 'a function' };
 export const isAnything: Check = { accepts: () => true, expected: 'a value' };
@@ -177,4 +172,9 @@ export function describe(value: unknown): string {
     return isClass ? `an object of class ${constructor.name}` : 'an object that inherits properties';
   }
   return typeof value === 'number' ? String(value) : `of type ${typeof value}`;
+}
+
+/** The details of a client for the core, which takes no `null`. */
+export function detailsOf({ address, userAgent }: ClientDetails): { address: string | undefined; userAgent: string | undefined } {
+  return { address: address ?? undefined, userAgent: userAgent ?? undefined };
 }

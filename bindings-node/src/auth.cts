@@ -3,11 +3,11 @@ import { NativeAuth, bearer } from '../native.cjs';
 import {
   checkArgument,
   checkOptions,
+  detailsOf,
   encodeClaims,
   errorOptions,
   isAnything,
   isDate,
-  detailsOf,
   isFlag,
   isFunction,
   isLifetime,

@@ -142,7 +142,7 @@ impl SessionAdmin {
         }
         let mut failures = 0;
         for request in requests {
-            let is_unfinished = match request.clone() {
+            let is_left = match request.clone() {
                 RevocationRequest::Session { subject, session, reason, client } => is_unfinished(
                     &self.try_revoke_one(&subject, &session, reason, client.as_ref()).await,
                 ),
@@ -155,7 +155,7 @@ impl SessionAdmin {
                     matches!(denied, Err(Error::StoreUnavailable { .. }))
                 }
             };
-            if !is_unfinished {
+            if !is_left {
                 self.unfinished.remove(&request);
                 continue;
             }

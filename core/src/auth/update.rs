@@ -74,9 +74,10 @@ impl Engine {
         let grant =
             self.grant(subject.clone(), session, FamilyPosition::default(), None, claims)?;
         self.issue(&grant, self.now().plus(self.policy.absolute_ttl))?;
+        let permit = self.logins.acquire(self.policy.max_in_flight.get())?;
+        // From here on the new claims may be stored.
         let outdated = RevocationRequest::AccessTokens { subject: subject.clone() };
         let unfinished = self.admin.unfinished.begin(at_once.then_some(outdated));
-        let permit = self.logins.acquire(self.policy.max_in_flight.get())?;
         let is_live = self.admin.store.set_claims(&subject, &session, &json).await?;
         drop(permit);
         if !is_live {
